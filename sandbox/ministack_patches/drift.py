@@ -26,7 +26,7 @@ def _look_for_more_types() -> None:
     AWS: detects drift of each type in this list, also of versions and permissions of functions, of
     alarms, dashboards, metric filters and archives.
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html)
-    MiniStack: does not check these types.
+    MiniStack: does not check these types, and of a rule only whether it exists.
     """
     from ministack.services import cloudwatch, cloudwatch_logs, eventbridge
     from ministack.services.cloudformation import drift, provisioners
@@ -45,6 +45,12 @@ def _look_for_more_types() -> None:
     def metric_filter(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
         return {} if any(name == physical_id for _, name in cloudwatch_logs._metric_filters) else None
 
+    def rule(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = eventbridge._rules.get(
+            eventbridge._rule_key(physical_id, provisioners._eb_rule_bus_name(properties))
+        )
+        return None if found is None else {"State": found["State"]}
+
     readers: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any] | None]] = {
         "AWS::CloudWatch::Alarm": drift._exists_in(lambda: cloudwatch._alarms),
         "AWS::CloudWatch::Dashboard": drift._exists_in(lambda: cloudwatch._dashboards),
@@ -54,8 +60,10 @@ def _look_for_more_types() -> None:
         "AWS::Logs::MetricFilter": metric_filter,
     }
     drift._DRIFT_READERS = drift._DRIFT_READERS | {
-        kind: (read, frozenset()) for kind, read in readers.items()
+        **{kind: (read, frozenset()) for kind, read in readers.items()},
+        "AWS::Events::Rule": (rule, frozenset({"State"})),
     }
+    provisioners._REPLACING_PROPERTIES["AWS::Events::Rule"] = ("Name", "EventBusName")
 
 
 def _is_missing(kind: str, physical_id: str, properties: Mapping[str, Any]) -> bool:

@@ -100,9 +100,14 @@ def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
     functions.update_function_configuration(FunctionName=changed, Timeout=7)
     assert publisher.plan().is_empty, "CloudFormation does not look at what it does not change"
     account, stage = publisher.account, publisher.stage
-    (change,) = plan_for(account, stage, publisher.package(), repair=True).resources
-    assert (change.id, change.action, change.properties) == ("RestartLoop", "change", ("Timeout",))
-    assert change.drifted
+    sandbox.client("events").disable_rule(Name=stage.stack_name)
+    assert f"stage {stage.name}: Rule is disabled" in " ".join(publisher.plan().warnings)
+    repair = plan_for(account, stage, publisher.package(), repair=True)
+    assert {(one.id, one.action, one.properties, one.drifted) for one in repair.resources} == {
+        ("RestartLoop", "change", ("Timeout",), True),
+        ("Rule", "change", ("State",), True),
+    }
+    assert "is disabled" not in " ".join(repair.warnings)
 
     delete(*PARTS)
 

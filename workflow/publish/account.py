@@ -168,10 +168,10 @@ class Account:
         return Queues(self._client("sqs"))
 
     def checked(self, stack: str) -> CheckedStack:
-        """The resources of a stack: which were deleted outside of CloudFormation, and who is subscribed to topics."""
-        resources, subscribed = self.stacks.resources(stack), dict[str, Mapping[str, Any]]()
-        missing = missing_resources(resources, self._client, subscribed)
-        return CheckedStack(resources, missing, subscribed)
+        """The resources of a stack: which do not exist, and what the services say about the others."""
+        resources, answers = self.stacks.resources(stack), dict[str, Mapping[str, Any]]()
+        missing = missing_resources(resources, self._client, answers)
+        return CheckedStack(resources, missing, answers)
 
     def alarm_states(self, names: Sequence[str]) -> dict[str, str]:
         """The states of CloudWatch alarms that exist, such as OK or ALARM, by name; at most 100."""

@@ -2,7 +2,8 @@
 
 CloudFormation does not notice it: an update leaves them out, or fails with "not found" if it has to change one. Drift
 detection finds them, but takes minutes. So a plan asks the services, with one call for each resource that the workflow
-needs to run. That about a topic is a question that a plan has anyway: who is subscribed to it.
+needs to run. The answers say more that a plan has to know: who is subscribed to
+a topic, and whether a rule is disabled.
 """
 
 from __future__ import annotations
@@ -41,8 +42,19 @@ class CheckedStack:
     """`id`, `type` and `name` of each, as `Stacks.resources` returns them."""
     missing: Sequence[Missing] = ()
     """Those that do not exist."""
-    subscribed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """The ARN of a topic → the first page of its subscriptions (ListSubscriptionsByTopic)."""
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The physical ID of a resource → what the service says about it (`CHECKED`): of a topic, the first page of its
+    subscriptions."""
+
+    @property
+    def disabled(self) -> list[str]:
+        """Logical IDs of the rules that somebody disabled: they match no event."""
+        return [
+            one["id"]
+            for one in self.resources
+            if one["type"] == "AWS::Events::Rule"
+            and self.answers.get(one["name"], {}).get("State") == "DISABLED"
+        ]
 
 
 CHECKED: Mapping[str, tuple[str, str, str]] = {
@@ -73,14 +85,14 @@ CHECKED: Mapping[str, tuple[str, str, str]] = {
 def missing_resources(
     resources: Iterable[Mapping[str, str]],
     client: Callable[[str], Any],
-    subscribed: dict[str, Mapping[str, Any]] | None = None,
+    answers: dict[str, Mapping[str, Any]] | None = None,
 ) -> list[Missing]:
     """Those that do not exist. A resource that the caller may not look at counts as one that exists.
 
     Args:
         resources: `id`, `type` and `name` of each, as `Stacks.resources` returns them.
         client: returns the client of a service.
-        subscribed: receives what `CheckedStack.subscribed` is.
+        answers: receives what `CheckedStack.answers` is.
     """
     checked = [one for one in resources if one["type"] in CHECKED and one["name"]]
     # Before the threads start: a session creates one client at a time.
@@ -90,8 +102,8 @@ def missing_resources(
         service, method, parameter = CHECKED[one["type"]]
         try:
             answer = getattr(clients[service], method)(**{parameter: one["name"]})
-            if service == "sns" and subscribed is not None:
-                subscribed[one["name"]] = answer
+            if answers is not None:
+                answers[one["name"]] = answer
         except ClientError as error:
             if error_code(error) in {*NOT_FOUND, "404"}:  # The answer to a HEAD has only its status.
                 return False

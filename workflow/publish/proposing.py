@@ -18,7 +18,7 @@ from workflow.publish.holder import current_holder, lock_key, locks
 from workflow.publish.live import is_live
 from workflow.publish.live_import import has_to_import
 from workflow.publish.machines import routed
-from workflow.publish.missing import Missing
+from workflow.publish.missing import CheckedStack, Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.protection import protection_of, refusal
 from workflow.publish.queue_policies import deaf_queues
@@ -142,6 +142,7 @@ def propose(
             raise
     else:
         change_set = looked_at(account, stage, stack, planned.first, reverts_drift=reverts_drift)
+    suspended = suspension_notes(account, stage.name)
     plan = compare(
         stack.name,
         before=(deployed.template, deployed.parameters),
@@ -158,6 +159,7 @@ def propose(
             ),
             *notes,
             *_not_repaired(missing, change_set),
+            *([] if reverts_drift or suspended else _disabled(stage, checked)),
             *planned.warnings,
         ],
         still_needed=planned.still_needed,
@@ -165,16 +167,16 @@ def propose(
     plan = with_service_role(plan, stack, package)
     if refused := refusal(stage, stack, plan):
         plan = replace(plan, warnings=[*plan.warnings, refused])
-    suspended = [*suspension_notes(account, stage.name), *protection_of(account, stage, stack).notes]
+    protection = protection_of(account, stage, stack).notes
     imports = False
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         # What is live without being published is what was swapped.
         routing = [] if missing or swaps else _routing_notes(account, stack)
-        plan, found, url = replace(plan, notes=[*routing, *suspended]), None, ""
+        plan, found, url = replace(plan, notes=[*routing, *suspended, *protection]), None, ""
     else:
         imports = has_to_import(deployed.template, sent)
         first = [f"The alias `{ALIAS}` becomes part of the stack, before anything else changes."]
-        plan = replace(plan, notes=[*plan.notes, *(first if imports else []), *suspended])
+        plan = replace(plan, notes=[*plan.notes, *(first if imports else []), *suspended, *protection])
         found = change_set
     plan = _with_differences(account, stage, stack, plan, to_publish)
     return Proposal(package, plan, stack, found, url, missing, planned, written, imports_live=imports)
@@ -271,6 +273,24 @@ def _not_repaired(missing: Sequence[Missing], change_set: ChangeSet) -> list[str
         "it again: destroy the stage, which keeps its data, and publish it"
         for one in missing
         if one.id not in listed
+    ]
+
+
+_WITHOUT_RULE = {
+    "Rule": "status changes start no executions until the reconciler finds them, up to an hour later",
+    "ExecutionsRule": "the claim of an execution that is stopped stays for up to an hour",
+    "ReconcileRule": "nobody looks for status changes whose event was lost",
+}
+"""Logical ID of a rule → what happens while it is disabled."""
+
+
+def _disabled(stage: Stage, checked: CheckedStack) -> list[str]:
+    """Warnings about rules that somebody disabled, which CloudFormation does not look at unless it reverts drift."""
+    return [
+        f"stage {stage.name}: {one} is disabled, so {_WITHOUT_RULE[one]}; to enable it, run "
+        f"`python deploy.py publish --repair --stage {stage.name}`"
+        for one in checked.disabled
+        if one in _WITHOUT_RULE
     ]
 
 

@@ -16,6 +16,7 @@ from workflow.publish.machines import number
 from workflow.publish.missing import CheckedStack
 from workflow.publish.needs import StillNeeded
 from workflow.publish.outcomes import read_history
+from workflow.publish.queue_policies import deaf_queues
 from workflow.publish.recipients import KINDS, KindRecipients, Recipients
 from workflow.publish.stack_state import DRIFT_DETECTABLE, in_words
 from workflow.publish.stacks import Stack
@@ -100,7 +101,7 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
             *suspension_notes(account, stage.name),
         ],
         recipients=[heard.of(kind) for kind in KINDS] if heard.topics else None,
-        warnings=unheard(heard, stage),
+        warnings=[*deaf_queues(stage, account, stack.outputs), *unheard(heard, stage)],
         locked_by=current_holder(account, stage.name),
     )
 

@@ -72,7 +72,7 @@ def read_recipients(
     topics = {one["id"]: one["name"] for one in checked.resources if one["id"] in TOPICS_OF_KINDS}
     own = {one["name"] for one in checked.resources if one["type"] == "AWS::SNS::Subscription"}
     try:
-        listed = _listed(account.subscriptions, topics, checked.subscribed)
+        listed = _listed(account.subscriptions, topics, checked.answers)
         by_hand = {
             one.arn for some in listed.values() for one in some if one.is_confirmed and not _is_chat(one)
         }

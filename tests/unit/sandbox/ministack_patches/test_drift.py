@@ -134,3 +134,21 @@ def test_drift_detection_sees_a_version_of_a_function_that_was_deleted() -> None
     read, _ = service._DRIFT_READERS["AWS::Lambda::Version"]
     found = [read(f"arn:aws:lambda:us-east-1:1:function:f:{number}", {}) for number in (1, 2)]
     assert found == [None, {}]
+
+
+def test_a_rule_that_somebody_disabled_has_drifted_and_is_enabled_again() -> None:
+    from ministack.services import eventbridge
+
+    rule = {
+        "R": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {"ScheduleExpression": "rate(1 hour)", "State": "ENABLED"},
+        }
+    }
+    call("CreateStack", TemplateBody={"Resources": rule})
+    (made,) = eventbridge._rules.values()
+    eventbridge._disable_rule({"Name": made["Name"]})
+    assert change_set(rule, DeploymentMode="REVERT_DRIFT") == ["Modify R MODIFIED"]
+    call("ExecuteChangeSet", ChangeSetName="set")
+    (made,) = eventbridge._rules.values()
+    assert made["State"] == "ENABLED"

@@ -132,6 +132,7 @@ def test_failed_deletion_keeps_data_and_no_records(stored: Account, services: Se
     found = destruction(stored, stage, delete_data=True)
     assert found is not None
     deletes(services, ("Machine", "DELETE_FAILED", "No permission"), "DELETE_FAILED")
+    services.lists_resources(*RESOURCES)  # No subscription is in the way.
     with pytest.raises(DeploymentError, match="No permission; the other resources were deleted"):
         destroy(stored, stage, found)
     assert stored.data.object_versions("reviews") == 1
@@ -266,5 +267,6 @@ def test_deletion_that_fails_after_an_interruption_says_why(
     found = destruction(stored, stage)
     assert found is not None
     services.finds_stack("DELETE_FAILED", StackStatusReason="Role is in use")
+    services.lists_resources(*RESOURCES)
     with pytest.raises(DeploymentError, match="Role is in use; fix the cause and run destroy again"):
         destroy(stored, stage, found)

@@ -13,7 +13,7 @@ from botocore.session import Session
 from moto import mock_aws
 
 from workflow import ROOT
-from workflow.publish.missing import CHECKED, Missing, missing_resources
+from workflow.publish.missing import CHECKED, CheckedStack, Missing, missing_resources
 
 
 class Answers:
@@ -44,6 +44,14 @@ def test_missing_resources_are_found_and_others_are_not_asked_for() -> None:
     assert missing_resources([there, gone, *others], Answers("there")) == [
         Missing("Gone", "AWS::Events::Rule", "gone")
     ]
+
+
+def test_rules_that_somebody_disabled_are_found_with_the_same_calls() -> None:
+    states = {"on": "ENABLED", "off": "DISABLED"}
+    rules = [{"id": name.title(), "type": "AWS::Events::Rule", "name": name} for name in states]
+    answers = {name: {"State": state} for name, state in states.items()}
+    assert CheckedStack(rules, answers=answers).disabled == ["Off"]
+    assert CheckedStack(rules, answers={}).disabled == [], "the caller may not look at them"
 
 
 FUNCTION = [

@@ -11,11 +11,17 @@ from tests.unit.workflow.publish.conftest import MACHINE, NOW, STACK_ID, Service
 from tests.unit.workflow.publish.small_stack import described, package
 from workflow.publish.account import Account
 from workflow.publish.history import record
+from workflow.publish.queues import Queues
 from workflow.publish.status import status
 from workflow.stack.stages import Stage
 
 
-def test_status_of_a_published_stage(account: Account, services: Services, stage: Stage) -> None:
+def test_status_of_a_published_stage(
+    account: Account, services: Services, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Queues, "attributes", lambda self, name: None)
+    queue = f"arn:aws:sqs:{account.region}:{account.id}:gone"
+    stage = stage.model_copy(update={"escalation_endpoints": (queue,)})
     for days in range(12):
         record(account, "dev", package(days=str(days)), version=f"{MACHINE}:{days}")
     services.finds_stack("UPDATE_COMPLETE", **described(package()))
@@ -42,6 +48,8 @@ def test_status_of_a_published_stage(account: Account, services: Services, stage
     assert (found.live, found.running, found.failed) == ({1: 90, 2: 10}, 2, 3)
     assert (found.swapped, found.drifts) == ([], [])
     assert [one.number for one in found.publishes] == list(range(3, 13))
+    (warning,) = found.warnings
+    assert f"{queue} does not exist" in warning, "SNS takes its subscription for confirmed"
 
 
 def test_status_after_a_failed_creation(account: Account, services: Services, stage: Stage) -> None:

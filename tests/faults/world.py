@@ -657,9 +657,14 @@ def _short(payload: Any) -> str:
 @functools.cache
 def client(service: str) -> Any:
     """Returns the client of a service. It exists once in the process: creating one takes as long as a schedule."""
+    return _session().client(service)
+
+
+@functools.cache
+def _session() -> Any:
+    """The session of all clients. Each one reads the endpoints of all services, which takes longer than a client."""
     own = botocore.session.Session()
-    session = boto3.Session("testing", "testing", region_name=REGION, botocore_session=own)
-    return session.client(service)  # type: ignore[call-overload]
+    return boto3.Session("testing", "testing", region_name=REGION, botocore_session=own)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.claims import claim_of
@@ -68,11 +69,10 @@ class ListedLoops:
         now = datetime.now(UTC)
         mark = None if self.since else self.marks.get(flow)
         begin = self.since or (mark - OVERLAP if mark else now - MAX_LOOP_AGE)
-        ledger_created = self.ledger.created() if mark is None and self.since is None else None
         undone: list[datetime] = []
         for end, pages in self._windows(flow, begin, now):
             for page in pages:
-                undone += self._compare(flow, page, ledger_created)
+                undone += self._compare(flow, page, mark)
                 self.progress(flow, self.found)
                 yield
             if self.since is None:
@@ -115,15 +115,13 @@ class ListedLoops:
         request |= {"NextToken": token} if token else {}
         return self.a2i.list_human_loops(**request)
 
-    def _compare(
-        self, flow: str, loops: Sequence[Any], ledger_created: datetime | None
-    ) -> Iterator[datetime]:
+    def _compare(self, flow: str, loops: Sequence[Any], mark: datetime | None) -> Iterator[datetime]:
         """Deals with a page of loops. Yields the creation times of loops for which that failed.
 
         Args:
             flow: The flow definition.
             loops: The page.
-            ledger_created: When the ledger was created, in the first run.
+            mark: How far the list was read before; None in the first run.
         """
         unreadable: list[UnreadableRow] = []
         named = [(loop["HumanLoopName"], timestamp(loop["CreationTime"])) for loop in loops]
@@ -138,17 +136,17 @@ class ListedLoops:
                 yield created  # its claims are unknown
                 continue
             with self.found.noting_problems(name) as attempt:
-                self._deal_with(flow, loop, rows.get((name, timestamp(created))), ledger_created)
+                self._deal_with(flow, loop, rows.get((name, timestamp(created))), mark)
             if attempt.failed:
                 yield created
 
-    def _deal_with(self, flow: str, loop: Any, row: Loop | None, ledger_created: datetime | None) -> None:
+    def _deal_with(self, flow: str, loop: Any, row: Loop | None, mark: datetime | None) -> None:
         name, created, status = loop["HumanLoopName"], loop["CreationTime"], loop["HumanLoopStatus"]
         if status not in TERMINAL_STATUSES:
             if row is None:
                 self._adopt(name, created, flow)
             return
-        if row is None and ledger_created is not None and created < ledger_created:
+        if row is None and self.since is None and self._is_earlier(created, mark):
             self.found.earlier.append(name)
             return
         if row is not None and self._waits_unsaid(row):
@@ -161,6 +159,17 @@ class ListedLoops:
             row.claims[claim]["state"] == "done" and row.waiting
         ):
             self.settle(row, claim)
+
+    def _is_earlier(self, created: datetime, mark: datetime | None) -> bool:
+        """Whether a loop was created before the ledger. Then its end cannot have been missed.
+
+        A mark from before that is of a table that was restored as this one.
+        """
+        return created < self._ledger_created and (mark is None or mark >= self._ledger_created)
+
+    @cached_property
+    def _ledger_created(self) -> datetime:
+        return self.ledger.created()
 
     def _adopt(self, name: str, created: datetime, flow: str) -> None:
         key = self.ledger.adopt(name, created, flow)

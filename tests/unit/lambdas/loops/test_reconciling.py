@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lambdas.loops import listed_loops, open_loops
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
+from lambdas.loops.ledger import Ledger
 from lambdas.loops.marks import Marks
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
@@ -560,6 +561,13 @@ def test_loop_that_is_being_started_is_not_adopted(aws: AWS, reconcile: Reconcil
     assert reconcile().found_nothing
 
 
+def test_no_hourly_run_processes_loops_that_ended_before_the_ledger(aws: AWS) -> None:
+    """The second run reads the last hour before the first one again."""
+    reconcile = Reconcile(aws)
+    aws.a2i.add("before", "Completed", age=timedelta(minutes=30))
+    assert (reconcile().earlier, reconcile().missed, reconcile().missed) == (["before"], {}, {})
+
+
 def test_first_run_leaves_loops_that_ended_before_the_ledger(aws: AWS) -> None:
     reconcile = Reconcile(aws)
     aws.a2i.add("before", "Completed", age=timedelta(days=3))
@@ -573,7 +581,8 @@ def test_first_run_leaves_loops_that_ended_before_the_ledger(aws: AWS) -> None:
     assert sorted(found.missed) == ["after Completed", "before Completed"]
 
 
-def test_list_is_read_from_the_mark(aws: AWS, reconcile: Reconcile) -> None:
+def test_list_is_read_from_the_mark(aws: AWS, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "created", lambda self: datetime.now(UTC) - timedelta(days=1))
     reconcile.marks.advance(FLOW, datetime.now(UTC))
     aws.a2i.add("old", "Completed", age=timedelta(hours=2))
     aws.a2i.add("overlap", "Completed", age=timedelta(minutes=50))

@@ -22,6 +22,7 @@ Create = Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
 def correct() -> None:
     """Corrects CloudFormation."""
     _read_versions_of_templates()
+    _compare_resources_that_exist()
     _name_each_resource_anew()
     _refuse_taken_names()
     _validate_properties()
@@ -57,6 +58,30 @@ def _read_versions_of_templates() -> None:
         return resolve({body_key: [content.decode()]}, body_key, url_key, label)
 
     helpers._resolve_document = resolve_version
+
+
+def _compare_resources_that_exist() -> None:
+    """Leaves resources whose condition is false out of change sets.
+
+    AWS: ignores a resource that is associated with a false condition, and deletes it in an update that makes it false.
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html)
+    MiniStack: lists it as added, as changed, or as removed with its template.
+    """
+    from ministack.services.cloudformation import changesets, engine
+
+    resolve = changesets._resolve_props_for_diff
+
+    def resolve_existing(template: dict[str, Any], params: dict[str, Any], *more: Any) -> dict[str, Any]:
+        resolved: dict[str, Any] = resolve(template, params, *more)
+        conditions = engine._evaluate_conditions(template, params) if template else {}
+        exist = {
+            name: one
+            for name, one in resolved.get("Resources", {}).items()
+            if conditions.get(one.get("Condition"), True)
+        }
+        return {**resolved, "Resources": exist} if resolved else resolved
+
+    changesets._resolve_props_for_diff = resolve_existing
 
 
 def _name_each_resource_anew() -> None:

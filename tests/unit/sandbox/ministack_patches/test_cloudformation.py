@@ -116,6 +116,18 @@ def test_stack_that_is_created_again_leaves_retained_table_alone(stacks):
     assert (stacks.id_of("Table") != first, items(first), items(stacks.id_of("Table"))) == (True, 1, 0)
 
 
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_change_set_compares_only_resources_whose_condition_is_true(stacks, is_wanted):
+    from ministack.services.cloudformation import changesets
+
+    template = {
+        "Conditions": {"Wanted": {"Fn::Equals": ["yes", "yes" if is_wanted else "no"]}},
+        "Resources": {"A": resource("AWS::SNS::Topic"), "B": resource("AWS::SNS::Topic", Condition="Wanted")},
+    }
+    compared = changesets._resolve_props_for_diff(template, {}, "stack", "arn:stack")["Resources"]
+    assert list(compared) == (["A", "B"] if is_wanted else ["A"])
+
+
 def test_update_keeps_generated_names(stacks):
     resources = {"Table": table(), "Queue": resource("AWS::SQS::Queue")}
     stacks.create(resources)

@@ -45,6 +45,10 @@ def _look_for_more_types() -> None:
     def metric_filter(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
         return {} if any(name == physical_id for _, name in cloudwatch_logs._metric_filters) else None
 
+    def alarm(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = cloudwatch._alarms.get(physical_id)
+        return None if found is None else {"ActionsEnabled": found["ActionsEnabled"]}
+
     def rule(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
         found = eventbridge._rules.get(
             eventbridge._rule_key(physical_id, provisioners._eb_rule_bus_name(properties))
@@ -52,7 +56,6 @@ def _look_for_more_types() -> None:
         return None if found is None else {"State": found["State"]}
 
     readers: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any] | None]] = {
-        "AWS::CloudWatch::Alarm": drift._exists_in(lambda: cloudwatch._alarms),
         "AWS::CloudWatch::Dashboard": drift._exists_in(lambda: cloudwatch._dashboards),
         "AWS::Events::Archive": drift._exists_in(lambda: eventbridge._archives),
         "AWS::Lambda::Permission": permission,
@@ -61,6 +64,7 @@ def _look_for_more_types() -> None:
     }
     drift._DRIFT_READERS = drift._DRIFT_READERS | {
         **{kind: (read, frozenset()) for kind, read in readers.items()},
+        "AWS::CloudWatch::Alarm": (alarm, frozenset({"ActionsEnabled"})),
         "AWS::Events::Rule": (rule, frozenset({"State"})),
     }
     provisioners._REPLACING_PROPERTIES["AWS::Events::Rule"] = ("Name", "EventBusName")

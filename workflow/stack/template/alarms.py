@@ -104,6 +104,7 @@ def _alarm_on(
         AlarmName=Sub(f"afterloop-${{Stage}}-{title}"),
         AlarmDescription=filled(f"{description} --stage ${{Stage}}"),
         AlarmActions=[Ref("AlarmTopic")],
+        ActionsEnabled=True,  # Said, so that drift detection sees it if somebody disables them.
         **properties,
     )
 

@@ -152,3 +152,18 @@ def test_a_rule_that_somebody_disabled_has_drifted_and_is_enabled_again() -> Non
     call("ExecuteChangeSet", ChangeSetName="set")
     (made,) = eventbridge._rules.values()
     assert made["State"] == "ENABLED"
+
+
+def test_an_alarm_whose_actions_somebody_disabled_has_drifted_and_is_enabled_again() -> None:
+    from ministack.services import cloudwatch
+
+    properties = {
+        "AlarmName": "a", "ActionsEnabled": True, "Namespace": "n", "MetricName": "m", "Period": 60, "Threshold": 1,
+        "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold", "Statistic": "Sum",
+    }  # fmt: skip
+    alarm = {"A": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}}
+    call("CreateStack", TemplateBody={"Resources": alarm})
+    cloudwatch._alarms["a"]["ActionsEnabled"] = False
+    assert change_set(alarm, DeploymentMode="REVERT_DRIFT") == ["Modify A MODIFIED"]
+    call("ExecuteChangeSet", ChangeSetName="set")
+    assert cloudwatch._alarms["a"]["ActionsEnabled"] is True

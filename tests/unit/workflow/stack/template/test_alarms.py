@@ -68,6 +68,7 @@ def test_every_alarm_notifies_the_topic_of_alarms(alarms: dict[str, dict[str, An
     for name, one in alarms.items():
         assert one["AlarmName"] == {"Fn::Sub": f"afterloop-${{Stage}}-{name}"}
         assert one["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
+        assert one["ActionsEnabled"] is True, "drift detection compares only what the template says"
         for metric in metrics_of(one):
             assert metric["Dimensions"], f"{name}: without a dimension it watches the whole account"
 

@@ -105,7 +105,7 @@ class SandboxApp:
             }
             requested = _operation_for(scope, headers)
             if requested is None:
-                await ministack.app(scope, receive, send)
+                await ministack.app(scope, receive, _with_request_id(send))
             else:
                 await _send(send, *await self._serve(requested, scope, headers, receive))
 
@@ -259,6 +259,24 @@ def _resource(tenant: Tenant, requested: Operation, parameters: dict[str, Any]) 
         if named in parameters:
             return arn_of(tenant, parameters[named])
     return "*"
+
+
+def _with_request_id(send: Send) -> Send:
+    """Gives each answer the ID of the request.
+
+    AWS: each answer has one in a header (https://docs.aws.amazon.com/AmazonS3/latest/userguide/get-request-ids.html).
+    MiniStack: not the refusals of IAM, so that the command line took the engine for another program.
+    """
+
+    async def send_with_id(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", []))
+            if not any(name.lower() in (b"x-amzn-requestid", b"x-amz-request-id") for name, _ in headers):
+                headers.append((b"x-amzn-requestid", str(uuid.uuid4()).encode()))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_with_id
 
 
 async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -411,6 +411,12 @@ def test_permissions_of_a_role_are_enforced(sandbox, a2i, flow, unique):
         assert error_of(client.start_human_loop, **arguments) == ("AccessDeniedException", 400)
     finally:
         client.close()
+    topics = sandbox.client("sns", **keys)
+    with pytest.raises(ClientError, match="is not authorized to perform: sns:ListTopics") as caught:
+        topics.list_topics()
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert "x-amzn-requestid" in headers, "without it, the command line takes the engine for another program"
+    topics.close()
     forged = sandbox.client(A2I, **{**keys, "aws_secret_access_key": "guessed"})
     try:
         code, _ = error_of(forged.describe_human_loop, HumanLoopName=unique)

@@ -143,7 +143,14 @@ _UNKNOWN = (
     "AuthFailure",
     "InvalidAccessKeyId",
 )
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "403")
+_DENIED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",  # SNS
+    "UnauthorizedOperation",
+    "UnauthorizedException",
+    "403",
+)
 _REJECTED = (
     "ValidationError",
     "ValidationException",

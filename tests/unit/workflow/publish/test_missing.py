@@ -84,7 +84,7 @@ def test_what_has_a_version_is_asked_for_only_if_the_version_is_gone(resources: 
     assert [one.id for one in missing_resources(resources, Answers())] == [owner["id"], version["id"]]
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "403"])
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "AuthorizationError", "403"])
 def test_resource_that_the_caller_may_not_read_counts_as_there(code: str) -> None:
     assert missing_resources([resource("AWS::IAM::Role", "role")], Answers(code=code)) == []
 

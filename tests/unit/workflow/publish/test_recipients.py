@@ -266,7 +266,7 @@ def test_who_may_not_read_sns_is_told_so_in_a_sentence() -> None:
     checked = CheckedStack([{"id": "EscalationTopic", "type": "AWS::SNS::Topic", "name": "arn:t"}])
     recipients = read_recipients(account, Stack("s", "s", "CREATE_COMPLETE"), checked)
     (sentence,) = unheard(recipients, stage())
-    assert sentence.startswith("cannot read who gets messages: ")
+    assert sentence.startswith("cannot read who gets messages: ListSubscriptionsByTopic is not permitted: ")
     assert [one for kind in KINDS for one in recipients.of(kind).recipients] == []
     assert unconfirmed(account, {"EscalationTopic": "arn:t"}) == []
 

@@ -158,7 +158,10 @@ class Processings:
         """The message about the end of an execution that could not send one itself."""
         if (at := self._reports.sent_at(arn)) is not None:
             yield SentMessage(
-                at, arn, to="the escalation topic", subject="The execution ended before it had finished"
+                at,
+                arn,
+                to="the people who get escalations",
+                subject="The execution ended before it had finished",
             )
 
 

@@ -306,7 +306,9 @@ def _messages(loop: Loop, executions: Sequence[Processing]) -> list[SentMessage]
     if loop.escalated_at and not messages:
         # Step Functions no longer has the executions, or their histories cannot be read.
         messages = [
-            SentMessage(loop.escalated_at, to="the escalation topic", subject="Escalated to a person")
+            SentMessage(
+                loop.escalated_at, to="the people who get escalations", subject="Escalated to a person"
+            )
         ]
     return messages
 

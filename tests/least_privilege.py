@@ -51,6 +51,9 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "*",
     ): "Lambda and Step Functions deliver logs themselves; the engine does so without permission",
     ("*", "xray:*", "*"): "Lambda and Step Functions send traces themselves; the engine has none",
+    ("ChatChannelRole", "cloudwatch:*", "*"): (
+        "AWS's chat integration draws the graph of an alarm; that of the engine shows texts"
+    ),
     ("ReleaseClaimRole", "sqs:SendMessage", "*"): "Lambda sends there what the function failed to process",
     ("StateMachineRole", "lambda:InvokeFunction", "*"): (
         "an execution runs a version, whose number rises, or, after a hot swap, the newest code: see `invoke_function`"

@@ -637,9 +637,15 @@ def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) 
     """The stage's schedule runs the function once an hour, with the function's own role."""
     name = published.name("lost")
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
-    published.sandbox.events.lose()
-    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
-    assert published.executions(name) == []
+    foreign = published.name("foreign")  # The ledger has never heard of it.
+    content = {"InputContent": json.dumps(SUPPORT_MESSAGE.prediction)}
+    published.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
+        HumanLoopName=foreign, FlowDefinitionArn=flow, HumanLoopInput=content
+    )
+    published.sandbox.events.lose(2)
+    for one in (name, foreign):
+        published.sandbox.loops.answer(one, SUPPORT_MESSAGE.answers[0])
+        assert published.executions(one) == []
     other = published.name("open")
     published.start(other, flow, SUPPORT_MESSAGE.prediction)
     age(published, other)
@@ -648,9 +654,10 @@ def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) 
     assert name in json.dumps(found)
     published.went_off("StatusChangesMissed")
     assert (other not in found["overdue"], found["oldestOpenSeconds"] < 3600) == (True, True)
-    (execution,) = published.ended(name)
-    assert execution["status"] == "SUCCEEDED"
-    assert published.row(name).outcome == "stored"
+    for one in (name, foreign):
+        (execution,) = published.ended(one)
+        assert execution["status"] == "SUCCEEDED"
+        assert published.row(one).outcome == "stored"
 
     published.sandbox.events.redeliver(name)  # the event was only late
     assert published.ended(name, 2)[1]["states"][-1] == "Already handled"
@@ -663,8 +670,11 @@ def test_row_too_large_for_the_state_is_reported_by_name(published: PublishedSta
     # The claim returns the row, and no step can catch that it is too large. It has an attribute that somebody added.
     large = {":large": {"S": "x" * 300_000}}
     dynamodb.update_item(**row, UpdateExpression="SET myNotes = :large", ExpressionAttributeValues=large)
-    published.sandbox.events.deliver(published.event(name, "Stopped"))
+    event = published.event(name, "Stopped")
+    del event["flowDefinitionArn"]  # So the message goes to the topic that nobody filters.
+    published.sandbox.events.deliver(event)
     message = published.message(name, "execution-ended")
+    assert message["flowDefinition"] == "unknown"
     assert "States.DataLimitExceeded" in message["reason"]
     assert "see the loop's row in the ledger for a large attribute" in message["reason"]
     assert published.eventually(lambda: published.row(name).escalated_at)

@@ -6,9 +6,10 @@ import functools
 import json
 import re
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
+
+from sandbox.ministack_patches.logs import add_line
 
 __all__ = ["correct", "log_event"]
 
@@ -37,7 +38,7 @@ def log_event(execution: dict[str, Any], event: dict[str, Any]) -> None:
         arn = destination["cloudWatchLogsLogGroup"]["logGroupArn"]
         name = arn.partition(":log-group:")[2].removesuffix(":*")
         if group := cloudwatch_logs._log_groups.get(name):
-            _append(group, machine["name"], _line(execution, event))
+            add_line(group, f"states/{machine['name']}/log", _line(execution, event), int(time.time() * 1000))
 
 
 def _as_in_api(value: Any) -> Any:
@@ -61,25 +62,6 @@ def _line(execution: dict[str, Any], event: dict[str, Any]) -> str:
         "redrive_count": str(execution.get("redriveCount", 0)),
     }
     return json.dumps(line, separators=(",", ":"))
-
-
-def _append(group: dict[str, Any], machine: str, message: str) -> None:
-    from ministack.services import cloudwatch_logs
-
-    now = int(time.time() * 1000)
-    stream = group["streams"].setdefault(
-        f"states/{machine}/log",
-        {
-            "events": [],
-            "uploadSequenceToken": "1",
-            "creationTime": now,
-            "firstEventTimestamp": None,
-            "lastEventTimestamp": None,
-            "lastIngestionTime": None,
-        },
-    )
-    event = {"timestamp": now, "message": message, "ingestionTime": now, "eventId": uuid.uuid4().hex}
-    cloudwatch_logs._append_log_events(stream, [event])
 
 
 def _count_by_filters() -> None:

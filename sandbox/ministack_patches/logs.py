@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["correct"]
+__all__ = ["add_line", "correct"]
 
 
 def correct() -> None:
@@ -283,22 +283,36 @@ class _LogStream:
                 "subscriptionFilters": {},
                 "streams": {},
             }
-        stream = groups[group]["streams"].setdefault(
-            self.name,
-            {
-                "events": [],
-                "uploadSequenceToken": "1",
-                "creationTime": now,
-                "firstEventTimestamp": None,
-                "lastEventTimestamp": None,
-                "lastIngestionTime": None,
-            },
-        )
-        event = {"timestamp": now, "message": message, "ingestionTime": now, "eventId": uuid.uuid4().hex}
-        cloudwatch_logs._append_log_events(stream, [event])
+        add_line(groups[group], self.name, message, now)
         cloudwatch_logs._fanout_to_subscription_filters(
             group, self.name, [{"timestamp": now, "message": message}]
         )
+
+
+def add_line(group: dict[str, Any], stream: str, message: str, now: int) -> None:
+    """Adds a line to a stream of a log group, which is created if it does not exist.
+
+    Args:
+        group: MiniStack's record of the group.
+        stream: The stream's name.
+        message: The line.
+        now: The time, in milliseconds since 1970.
+    """
+    from ministack.services import cloudwatch_logs
+
+    found = group["streams"].setdefault(
+        stream,
+        {
+            "events": [],
+            "uploadSequenceToken": "1",
+            "creationTime": now,
+            "firstEventTimestamp": None,
+            "lastEventTimestamp": None,
+            "lastIngestionTime": None,
+        },
+    )
+    event = {"timestamp": now, "message": message, "ingestionTime": now, "eventId": uuid.uuid4().hex}
+    cloudwatch_logs._append_log_events(found, [event])
 
 
 _PAGE = 10_000
